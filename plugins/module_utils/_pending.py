@@ -1,0 +1,97 @@
+# The pending record: what a run owes this host (a restart, a reload) until somebody settles it. Private.
+# Copyright (c) 2026 circleci_server.ops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+__all__ = ["PENDING_FILE", "STATE_DIRECTORY", "Entry", "as_rows", "owe", "read_pending", "settle"]
+
+import json
+import os
+import time
+from typing import Any, Dict, Iterable, List, NamedTuple
+
+from ansible_collections.circleci_server.ops.plugins.module_utils._errors import OpsError
+from ansible_collections.circleci_server.ops.plugins.module_utils._files import read_file, write_atomic
+
+STATE_DIRECTORY = "/var/lib/circleci_server_ops"
+PENDING_FILE = STATE_DIRECTORY + "/pending.json"
+WHEN = ("now", "with_next")
+
+
+class Entry(NamedTuple):
+    """One thing that is owed.
+
+    scope:  "unit" (a systemd unit's restart) or "container" (a container's restart).
+    target: the unit's or container's name.
+    owner:  who owes it: a role or module.
+    reason: a sentence for the person who reads what is owed.
+    when:   "now", or "with_next" (settled with the next restart of that scope and target, starts none by itself).
+    since:  ISO 8601 time of the first debt; filled in by owe().
+    """
+
+    scope: str
+    target: str
+    owner: str
+    reason: str
+    when: str = "now"
+    since: str = ""
+
+    @property
+    def key(self) -> "tuple[str, str, str, str]":
+        return (self.scope, self.target, self.owner, self.reason)
+
+
+def read_pending(path: str = PENDING_FILE) -> List[Entry]:
+    """All that is owed, oldest first. Raises OpsError for a file that is not ours."""
+    content = read_file(path)
+    if content is None:
+        return []
+    try:
+        rows = json.loads(content.decode("utf-8"))["entries"]
+        return [Entry(**row) for row in rows]
+    except (ValueError, KeyError, TypeError) as error:
+        raise OpsError(
+            "{0} is not a pending record of this collection: {1}".format(path, error),
+            remedy="Move the file away after reading what it says is owed, then run again",
+        ) from error
+
+
+def owe(entries: Iterable[Entry], path: str = PENDING_FILE) -> None:
+    """Record debts before the write that causes them; one that stands already stays as it is.
+
+    A debt that is due now replaces the same debt that could wait.
+    """
+    present = {entry.key: entry for entry in read_pending(path)}
+    changed = False
+    for entry in entries:
+        if entry.when not in WHEN:
+            raise OpsError("must be now or with_next", option="when", value=entry.when)
+        old = present.get(entry.key)
+        if old is None or (old.when == "with_next" and entry.when == "now"):
+            since = old.since if old else time.strftime("%Y-%m-%dT%H:%M:%S%z")
+            present[entry.key] = entry._replace(since=since)
+            changed = True
+    if changed:
+        _write(list(present.values()), path)
+
+
+def settle(entries: Iterable[Entry], path: str = PENDING_FILE) -> None:
+    """Strike these debts off the record; others, also ones that came in meanwhile, stay."""
+    settled = {entry.key for entry in entries}
+    present = read_pending(path)
+    left = [entry for entry in present if entry.key not in settled]
+    if len(left) != len(present):
+        _write(left, path)
+
+
+def as_rows(entries: Iterable[Entry]) -> List[Dict[str, Any]]:
+    """Entries as plain dictionaries, for a module's result."""
+    return [dict(entry._asdict()) for entry in entries]
+
+
+def _write(entries: List[Entry], path: str) -> None:
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    document = {"version": 1, "entries": as_rows(entries)}
+    write_atomic(path, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode("utf-8"), 0o600)
