@@ -87,6 +87,4 @@ def _create(params: Dict[str, Any]) -> None:
         argv += ["--opt", "{0}={1}".format(key, value)]
     created = run(argv + [params["name"]])
     if created.rc != 0:
-        raise OpsError(
-            "the Docker network {0} cannot be created: {1}".format(params["name"], created.stderr.strip())
-        )
+        raise OpsError("the Docker network {0} cannot be created: {1}".format(params["name"], created.stderr.strip()))

@@ -88,7 +88,7 @@ def write_atomic(
         ) from error
 
 
-def _ownership(path: str, owner: Optional[str], group: Optional[str]) -> "tuple[int, int]":
+def _ownership(path: str, owner: Optional[str], group: Optional[str]) -> tuple[int, int]:
     try:
         status = os.stat(path)
         uid, gid = status.st_uid, status.st_gid

@@ -109,8 +109,8 @@ def _describe(node: Dict[str, Any]) -> Dict[str, Any]:
     }
 
 
-def _get(address: str, path: str) -> "tuple[Dict[str, Any], str]":
-    """One answer of the agent and its index. No proxy of the environment is used: the agent is the installation's own."""
+def _get(address: str, path: str) -> tuple[Dict[str, Any], str]:
+    """One answer of the agent and its index, by no proxy: the agent is the installation's own."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(address + path, timeout=BLOCKING_SECONDS * 2) as answer:
         body = json.loads(answer.read().decode("utf-8"))

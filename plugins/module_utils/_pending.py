@@ -5,7 +5,18 @@
 
 from __future__ import annotations
 
-__all__ = ["PENDING_FILE", "STATE_DIRECTORY", "Entry", "as_rows", "owe", "read_pending", "settle"]
+__all__ = [
+    "PENDING_FILE",
+    "STATE_DIRECTORY",
+    "Entry",
+    "as_rows",
+    "from_rows",
+    "moment",
+    "owe",
+    "read_pending",
+    "settle",
+    "written",
+]
 
 import json
 import os
@@ -29,6 +40,8 @@ class Entry(NamedTuple):
     reason: a sentence for the person who reads what is owed.
     when:   "now", or "with_next" (settled with the next restart of that scope and target, starts none by itself).
     since:  ISO 8601 time of the first debt; filled in by owe().
+    boot, written: when the write that causes the debt was done, filled in by written(): the kernel's boot id and
+            its monotonic clock in microseconds. Whatever started later has read what was written. Empty until then.
     """
 
     scope: str
@@ -37,9 +50,11 @@ class Entry(NamedTuple):
     reason: str
     when: str = "now"
     since: str = ""
+    boot: str = ""
+    written: int = 0
 
     @property
-    def key(self) -> "tuple[str, str, str, str]":
+    def key(self) -> tuple[str, str, str, str]:
         return (self.scope, self.target, self.owner, self.reason)
 
 
@@ -59,9 +74,9 @@ def read_pending(path: str = PENDING_FILE) -> List[Entry]:
 
 
 def owe(entries: Iterable[Entry], path: str = PENDING_FILE) -> None:
-    """Record debts before the write that causes them; one that stands already stays as it is.
+    """Record debts before the write that causes them; one that stands already keeps its time.
 
-    A debt that is due now replaces the same debt that could wait.
+    A debt that is due now replaces the same debt that could wait. Call written() after the write.
     """
     present = {entry.key: entry for entry in read_pending(path)}
     changed = False
@@ -69,12 +84,30 @@ def owe(entries: Iterable[Entry], path: str = PENDING_FILE) -> None:
         if entry.when not in WHEN:
             raise OpsError("must be now or with_next", option="when", value=entry.when)
         old = present.get(entry.key)
-        if old is None or (old.when == "with_next" and entry.when == "now"):
-            since = old.since if old else time.strftime("%Y-%m-%dT%H:%M:%S%z")
-            present[entry.key] = entry._replace(since=since)
+        when = "now" if old is not None and old.when == "now" else entry.when
+        since = old.since if old is not None else time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        new = entry._replace(when=when, since=since, boot="", written=0)
+        if new != old:
+            present[entry.key] = new
             changed = True
     if changed:
         _write(list(present.values()), path)
+
+
+def written(entries: Iterable[Entry], path: str = PENDING_FILE) -> None:
+    """Note that the write behind these debts is done now: a unit that starts from here on owes nothing for it."""
+    keys = {entry.key for entry in entries}
+    present = read_pending(path)
+    boot, now = moment()
+    after = [entry._replace(boot=boot, written=now) if entry.key in keys else entry for entry in present]
+    if after != present:
+        _write(after, path)
+
+
+def moment() -> tuple[str, int]:
+    """This moment as the kernel counts: the boot's id, microseconds of its monotonic clock."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as handle:
+        return handle.read().strip(), time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
 
 
 def settle(entries: Iterable[Entry], path: str = PENDING_FILE) -> None:
@@ -89,6 +122,18 @@ def settle(entries: Iterable[Entry], path: str = PENDING_FILE) -> None:
 def as_rows(entries: Iterable[Entry]) -> List[Dict[str, Any]]:
     """Entries as plain dictionaries, for a module's result."""
     return [dict(entry._asdict()) for entry in entries]
+
+
+def from_rows(rows: Iterable[Dict[str, Any]]) -> List[Entry]:
+    """The entries of a module's result, given to a later task; a row that is none is refused."""
+    try:
+        return [Entry(**{key: value for key, value in row.items() if key in Entry._fields}) for row in rows]
+    except TypeError as error:
+        raise OpsError(
+            "an entry lacks a key: {0}".format(error),
+            option="would_owe",
+            remedy="Give what the earlier tasks of this run returned as owed: scope, target, owner, reason, when",
+        ) from error
 
 
 def _write(entries: List[Entry], path: str) -> None:

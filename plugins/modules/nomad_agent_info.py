@@ -18,7 +18,6 @@ description:
   - With O(ready_timeout) it waits until the node of this host is C(ready) in the cluster, by a blocking query.
   - Needs Nomad's own HTTP port on the host only for O(ready_timeout). No proxy of the environment is used.
 extends_documentation_fragment:
-  - circleci_server.ops.attributes
   - circleci_server.ops.attributes.info
 options:
   binary:

@@ -23,7 +23,7 @@ def _hold(path: str, held: Event, release: Event) -> None:
         release.wait(30)
 
 
-def _holder(path: str) -> "tuple[multiprocessing.Process, Event]":
+def _holder(path: str) -> tuple[multiprocessing.Process, Event]:
     held, release = multiprocessing.Event(), multiprocessing.Event()
     process = multiprocessing.Process(target=_hold, args=(path, held, release))
     process.start()
@@ -38,7 +38,9 @@ def test_waiting_in_vain_names_the_holder(tmp_path: Path) -> None:
         pass
     release.set()
     process.join()
-    expected = r"lock_timeout = 0: another run works on this host: pid {0}, a long job, since \d{{4}}-".format(process.pid)
+    expected = r"lock_timeout = 0: another run works on this host: pid {0}, a long job, since \d{{4}}-".format(
+        process.pid
+    )
     assert re.search(expected, str(caught.value))
     assert "raise lock_timeout" in str(caught.value)
 

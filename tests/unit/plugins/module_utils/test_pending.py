@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.circleci_server.ops.plugins.module_utils._errors import OpsError
-from ansible_collections.circleci_server.ops.plugins.module_utils._pending import Entry, as_rows, owe, read_pending, settle
+from ansible_collections.circleci_server.ops.plugins.module_utils._pending import (
+    Entry,
+    as_rows,
+    owe,
+    read_pending,
+    settle,
+)
 
 DOCKER = Entry("unit", "docker", "docker", "daemon.json changed")
 NOMAD = Entry("unit", "nomad", "nomad_client", "config.hcl changed", when="with_next")
