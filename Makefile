@@ -64,9 +64,10 @@ shell: controller ## A shell on a lab host: make shell HOST=nomad-client-1
 build: setup ## The tarball in dist/
 	@$(VENV)/python -m tests.gates.build
 
-docs: setup ## Write the roles' option tables and the page docs/reference.md
+docs: setup ## Write the roles' option tables, docs/reference.md and the table of docs/health.md
 	@$(VENV)/python -m tests.gates.role_docs --write
 	@$(VENV)/python -m tests.gates.reference --write
+	@$(VENV)/python -m tests.gates.health_docs --write
 
 changelog: setup ## Gather changelogs/fragments into CHANGELOG.md (at a release)
 	@$(VENV)/antsibull-changelog release

@@ -67,7 +67,7 @@ def restart_containers(
     """
     lock: ContextManager[None] = contextlib.nullcontext()
     if not check and options["restart"]:
-        lock = host_lock("circleci_container_restart", options["lock_timeout"], lock_file)
+        lock = host_lock("replicated_restart", options["lock_timeout"], lock_file)
     with lock:
         owed = [entry for entry in _owed(options, check, pending_file) if entry.scope == SCOPE]
         chosen = _chosen(owed, options["names"])

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Plan", "Present", "Wanted", "compare", "look"]
+__all__ = ["MERGERS", "Plan", "Present", "Wanted", "compare", "look"]
 
 import difflib
 import grp
@@ -14,6 +14,10 @@ import pwd
 import stat
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
+from ansible_collections.circleci_server.ops.plugins.module_utils._assignments import (
+    merge_assignments,
+    read_assignments,
+)
 from ansible_collections.circleci_server.ops.plugins.module_utils._differences import ABSENT, differences
 from ansible_collections.circleci_server.ops.plugins.module_utils._errors import OpsError
 from ansible_collections.circleci_server.ops.plugins.module_utils._files import read_file, stricter_mode
@@ -21,7 +25,17 @@ from ansible_collections.circleci_server.ops.plugins.module_utils._hcl import pa
 from ansible_collections.circleci_server.ops.plugins.module_utils._json_merge import merge_json, read_json, write_json
 from ansible_collections.circleci_server.ops.plugins.module_utils._systemd_unit import parse_unit
 
-READERS: Dict[str, Callable[[str], Any]] = {"json": read_json, "hcl": parse_hcl, "systemd": parse_unit}
+READERS: Dict[str, Callable[[str], Any]] = {
+    "json": read_json,
+    "hcl": parse_hcl,
+    "systemd": parse_unit,
+    "assignments": read_assignments,
+}
+# What can be merged: (the file's text, what its reader made of it, ours) -> the new text.
+MERGERS: Dict[str, Callable[[str, Any, Any], str]] = {
+    "json": lambda text, theirs, ours: write_json(merge_json(theirs, ours), like=text),
+    "assignments": lambda text, _theirs, ours: merge_assignments(text, ours),
+}
 # Comparing two files line by line takes time by the square of their lengths.
 COUNTED_LINES = 2000
 
@@ -191,26 +205,39 @@ def _changed_meaning(wanted: Wanted, present: Present, theirs: Any, ours: Any) -
             value=True,
             remedy="Repair the file, or move it away to have it written anew",
         )
-    after = merge_json(theirs, ours) if wanted.merge else ours
+    content, after = wanted.content, ours
+    if wanted.merge:
+        content = _merged(wanted, present.content.decode("utf-8"), theirs, ours)
+        after = READERS[wanted.compare](content.decode("utf-8"))
     changes = differences(theirs, after)
     if not changes:
         return None, []
-    content = wanted.content
-    if wanted.merge:
-        content = write_json(after, like=present.content.decode("utf-8")).encode("utf-8")
     return content, ["secret content differs"] if wanted.secret else changes
+
+
+def _merged(wanted: Wanted, text: str, theirs: Any, ours: Any) -> bytes:
+    try:
+        return MERGERS[wanted.compare](text, theirs, ours).encode("utf-8")
+    except ValueError as error:
+        raise OpsError(
+            "{0}: {1}".format(wanted.dest, error),
+            option="content",
+            remedy="Correct the value in the variable it is from",
+        ) from error
 
 
 def _new_content(wanted: Wanted, ours: Any) -> bytes:
     # Merged into nothing: a null, which takes a key away, is not written.
-    return write_json(merge_json({}, ours)).encode("utf-8") if wanted.merge else wanted.content
+    return _merged(wanted, "", {}, ours) if wanted.merge else wanted.content
 
 
 def _read(wanted: Wanted, content: bytes, what: str) -> Any:
     if wanted.compare == "text":
         return None
+    # What is merged is an object of names and values, whatever the file's own form is.
+    reader = read_json if wanted.merge else READERS[wanted.compare]
     try:
-        value = READERS[wanted.compare](content.decode("utf-8"))
+        value = reader(content.decode("utf-8"))
     except ValueError as error:
         why = "" if wanted.secret else ": {0}".format(error)
         raise OpsError(

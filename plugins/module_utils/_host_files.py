@@ -17,7 +17,13 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set
 
 from ansible_collections.circleci_server.ops.plugins.module_utils._errors import OpsError
-from ansible_collections.circleci_server.ops.plugins.module_utils._file_compare import Plan, Wanted, compare, look
+from ansible_collections.circleci_server.ops.plugins.module_utils._file_compare import (
+    MERGERS,
+    Plan,
+    Wanted,
+    compare,
+    look,
+)
 from ansible_collections.circleci_server.ops.plugins.module_utils._file_record import keep_originals, remember
 from ansible_collections.circleci_server.ops.plugins.module_utils._file_validate import check_rule, validate
 from ansible_collections.circleci_server.ops.plugins.module_utils._files import write_atomic
@@ -196,9 +202,12 @@ def _wanted(entry: Dict[str, Any], option: str, secret: bool) -> Wanted:
         )
     state = entry.get("state") or "present"
     form = entry.get("compare") or "text"
-    if entry.get("merge") and form != "json":
+    if entry.get("merge") and form not in MERGERS:
         raise OpsError(
-            "{0}: only JSON can be merged".format(dest), "merge", True, "Set compare to json, or merge to false"
+            "{0}: this form cannot be merged".format(dest),
+            "merge",
+            True,
+            "Set compare to {0}, or merge to false".format(" or ".join(sorted(MERGERS))),
         )
     rule = entry.get("validate")
     if rule:

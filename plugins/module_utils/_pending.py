@@ -15,6 +15,8 @@ __all__ = [
     "owe",
     "read_pending",
     "settle",
+    "settle_as_read",
+    "started_since",
     "written",
 ]
 
@@ -34,8 +36,12 @@ WHEN = ("now", "with_next")
 class Entry(NamedTuple):
     """One thing that is owed.
 
-    scope:  "unit" (a systemd unit's restart) or "container" (a container's restart).
-    target: the unit's or container's name.
+    scope:  "unit" (a systemd unit's restart), "container" (a container's restart) or "replicated" (what Replicated
+            or its application needs).
+    target: the unit's or container's name. Of the scope "replicated": "apply_config" (settings were imported and not
+            applied), "app" (the application stops and starts), "daemon" (Replicated's own services restart) or
+            "docker" (the engine restarts under a stopped application). On the services host the unit docker means
+            the same as the last.
     owner:  who owes it: a role or module.
     reason: a sentence for the person who reads what is owed.
     when:   "now", or "with_next" (settled with the next restart of that scope and target, starts none by itself).
@@ -117,6 +123,32 @@ def settle(entries: Iterable[Entry], path: str = PENDING_FILE) -> None:
     left = [entry for entry in present if entry.key not in settled]
     if len(left) != len(present):
         _write(left, path)
+
+
+def settle_as_read(entries: Iterable[Entry], path: str = PENDING_FILE) -> None:
+    """Strike debts off as they were read; one that was made again meanwhile (another write behind it) stays."""
+    read = {(entry.key, entry.boot, entry.written) for entry in entries}
+    present = read_pending(path)
+    left = [entry for entry in present if (entry.key, entry.boot, entry.written) not in read]
+    if len(left) != len(present):
+        _write(left, path)
+
+
+def started_since(pid: int, entry: Entry) -> bool:
+    """Whether a process began after the write behind a debt, by the kernel's clock (the wall clock may jump)."""
+    if not entry.boot or not pid:
+        return False
+    boot, _now = moment()
+    if entry.boot != boot:
+        return True
+    try:
+        with open("/proc/{0}/stat".format(pid), encoding="utf-8", errors="replace") as handle:
+            ticks = int(handle.read().rpartition(")")[2].split()[19])
+    except OSError:
+        return False
+    # The process's start counts from the boot with the time asleep; the debt's moment without it.
+    asleep = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    return ticks * 1_000_000 // os.sysconf("SC_CLK_TCK") > entry.written + asleep // 1000
 
 
 def as_rows(entries: Iterable[Entry]) -> List[Dict[str, Any]]:

@@ -36,6 +36,7 @@ def run(
     timeout: float = 60,
     env: Optional[Dict[str, str]] = None,
     input_text: Optional[str] = None,
+    cwd: Optional[str] = None,
 ) -> Completed:
     """Run a program to its end.
 
@@ -43,6 +44,7 @@ def run(
     timeout:    seconds; the program is killed when they have passed and OpsError is raised.
     env:        variables added to the environment (LC_ALL is always C).
     input_text: standard input; without it the program reads an empty input, so no prompt can hang.
+    cwd:        the folder that it is started in; without it the caller's.
     Raises OpsError when the program does not exist or does not end in time. A non-zero exit code is returned.
     """
     program = find_program(argv[0])
@@ -57,6 +59,7 @@ def run(
             stderr=subprocess.PIPE,
             timeout=timeout,
             env=environment,
+            cwd=cwd,
             encoding="utf-8",
             errors="surrogateescape",
             check=False,

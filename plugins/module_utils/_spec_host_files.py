@@ -22,7 +22,7 @@ def _file(secret: bool) -> Dict[str, Any]:
         "mode": {"type": "raw"},
         "user": {"type": "str", "default": "root"},
         "group": {"type": "str", "default": "root"},
-        "compare": {"type": "str", "choices": ["text", "json", "hcl", "systemd"], "default": "text"},
+        "compare": {"type": "str", "choices": ["text", "json", "hcl", "systemd", "assignments"], "default": "text"},
         "merge": {"type": "bool", "default": False},
         "validate": {
             "type": "dict",
@@ -37,7 +37,7 @@ def _file(secret: bool) -> Dict[str, Any]:
         "owes": {
             "type": "dict",
             "options": {
-                "scope": {"type": "str", "choices": ["unit", "container"], "default": "unit"},
+                "scope": {"type": "str", "choices": ["unit", "container", "replicated"], "default": "unit"},
                 "target": {"type": "str", "required": True},
                 "reason": {"type": "str"},
                 "when": {"type": "str", "choices": ["now", "with_next"], "default": "now"},

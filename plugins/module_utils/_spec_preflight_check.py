@@ -35,7 +35,7 @@ ARGUMENT_SPEC: Dict[str, Any] = {
         "elements": "dict",
         "default": [],
         "options": {
-            "program": {"type": "str", "required": True, "choices": ["docker", "nomad"]},
+            "program": {"type": "str", "required": True, "choices": ["docker", "nomad", "replicated"]},
             "option": {"type": "str", "required": True},
             "value": {"type": "str", "default": ""},
             "check_option": {"type": "str", "required": True},

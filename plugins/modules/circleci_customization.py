@@ -23,7 +23,7 @@ description:
   - Files are read without running them. What C(bash), C(dash) and C(busybox sh) read alike is understood. A carriage
     return before the end of a line is part of the value, as it is for these shells.
   - Every file is read and compared before the first one is written. When one is refused, none is written.
-  - What must restart is recorded before the first write. M(circleci_server.ops.circleci_container_restart) settles it.
+  - What must restart is recorded before the first write. M(circleci_server.ops.replicated_restart) settles it.
 extends_documentation_fragment:
   - circleci_server.ops.attributes
 options:
@@ -115,7 +115,7 @@ options:
     type: int
     default: 600
 seealso:
-  - module: circleci_server.ops.circleci_container_restart
+  - module: circleci_server.ops.replicated_restart
   - plugin: circleci_server.ops.catalogue
     plugin_type: lookup
 """

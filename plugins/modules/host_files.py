@@ -75,13 +75,17 @@ options:
           - What counts as a difference. V(text) is every byte.
           - V(json), V(hcl) (version 1, as Nomad reads it) and V(systemd) (a unit file) compare what the files mean.
             A file that cannot be read as such is replaced.
+          - V(assignments) compares the values of C(KEY=value) lines, as in C(/etc/default) and C(/etc/sysconfig), which
+            a shell and systemd's C(EnvironmentFile) both read.
         type: str
-        choices: [text, json, hcl, systemd]
+        choices: [text, json, hcl, systemd, assignments]
         default: text
       merge:
         description:
-          - Lay the content over what is in the file (O(files[].compare=json) only). Other keys stay, nested objects
-            are merged, our lists and scalars win, our C(null) takes a key away.
+          - Lay the content over what is in the file (O(files[].compare=json) and O(files[].compare=assignments) only).
+            Other keys stay, nested objects are merged, our lists and scalars win, our C(null) takes a key away.
+          - The content is then a dictionary. With V(assignments) each value is written between double quotes where its
+            name stands already, else at the end; comments and other lines stay.
           - A file that cannot be read is refused.
         type: bool
         default: false
@@ -119,7 +123,7 @@ options:
           scope:
             description: Kind of the target.
             type: str
-            choices: [unit, container]
+            choices: [unit, container, replicated]
             default: unit
           target:
             description: The unit or container that must be restarted.

@@ -130,7 +130,7 @@ options:
       program:
         description: The program.
         type: str
-        choices: [docker, nomad]
+        choices: [docker, nomad, replicated]
         required: true
       option:
         description: Variable that the version comes from.

@@ -47,10 +47,12 @@ RELEASES: dict[str, dict[str, dict[str, tuple[str, ...]]]] = {
     "2.17": {
         "nomad": {SERVICES: ("0.5.6",), CLIENTS: ("0.5.6",)},
         "docker": {SERVICES: ("17.12.1",), CLIENTS: ("17.03.2",)},
+        "replicated": {SERVICES: ("2.34.1",)},
     },
     "2.19": {
         "nomad": {SERVICES: ("0.9.3", "0.11.3"), CLIENTS: ("0.9.3", "0.11.3")},
         "docker": {SERVICES: ("17.12.1", "18.09.9"), CLIENTS: ("18.09.9",)},
+        "replicated": {SERVICES: ("2.38.6",)},
     },
 }
 

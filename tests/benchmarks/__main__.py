@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tests.benchmarks import growth, overrides, site
+from tests.benchmarks import detection, growth, health, overrides, settings, site
 from tests.benchmarks.measure import BenchError, Row, playbook, run, say, table_of
 from tests.lab.report import LabError, table
 
@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         watched = site.profile()
         say("second site.yml against setup, 3 hosts")
         rows = [site.measure(HOSTS, options.rounds, 5, "3 hosts"), *overrides.measure(options.rounds)]
+        rows += [*health.measure(options.rounds), *settings.measure(options.rounds), *detection.measure(options.rounds)]
         rows += growth.measure(counts, max(1, options.rounds // 2)) if counts else []
     except (BenchError, LabError) as error:
         print(f"bench: {error}", file=sys.stderr)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tests.run.places import CHECKOUT
 __all__ = ["main", "page"]
 
 PAGE = "docs/reference.md"
+WIDTH = 118
 HEAD = """\
 <!-- The modules and roles, with every option. Generated: make docs. -->
 <!-- SPDX-License-Identifier: GPL-3.0-or-later -->
@@ -62,7 +64,7 @@ def _module(path: Path) -> Iterator[str]:
     yield options_text(_as_role_options(about.get("options") or {}))
     results = found.get("RETURN") or {}
     if results:
-        yield "Returns " + ", ".join(f"`{name}`" for name in results) + "."
+        yield textwrap.fill("Returns " + ", ".join(f"`{name}`" for name in results) + ".", WIDTH)
 
 
 def _roles() -> Iterator[str]:

@@ -44,7 +44,9 @@ class Builds:
     def end(self, allocation: str) -> dict[str, Any]:
         """Tell a build to finish, wait until it has, and return its allocation."""
         signal = json.dumps({"Task": "build", "Signal": "SIGUSR1"})
-        self.nomad.text(f"/v1/client/allocation/{allocation}/signal", signal)
+        client = self.nomad.get(f"/v1/allocation/{allocation}")[0]["NodeName"]
+        address = self.nomad.topology.host(client).address
+        self.nomad.text(f"/v1/client/allocation/{allocation}/signal", signal, agent=address)
         return self._follow(f"/v1/allocation/{allocation}", {"complete", "failed", "lost"}, limit=300)
 
     def _follow(self, path: str, states: set[str], limit: float = 60) -> dict[str, Any]:

@@ -43,12 +43,16 @@ class Nomad:
 
     topology: Topology
 
-    def text(self, path: str, body: str | None = None) -> tuple[str, int]:
-        """GET, or POST with a body: the answer's text, and its X-Nomad-Index (0 without one)."""
+    def text(self, path: str, body: str | None = None, agent: str = "127.0.0.1") -> tuple[str, int]:
+        """GET, or POST with a body: the answer's text, and its X-Nomad-Index (0 without one).
+
+        agent: address of the agent that is asked; a client answers for its own allocations, also when its server has
+        no connection to it at the moment.
+        """
         command = ["curl", "-sS", "-i", "--noproxy", "*", "--max-time", str(_WAIT + 10)]
         if body is not None:
             command += ["--data-binary", "@-"]
-        command.append(f"http://127.0.0.1:4646{path}")
+        command.append(f"http://{agent}:4646{path}")
         host = self.topology.in_role("application")
         done = attempt([*access.ssh(host), shlex.join(command)], stdin=(body or "").encode(), timeout=_WAIT + 30)
         if done.returncode != 0:
@@ -132,13 +136,18 @@ def _say_why_it_waits(nomad: Nomad, identity: str) -> None:
             print(f"not placed yet: group {group}: {json.dumps(reasons)}", flush=True)
 
 
-def _report(nomad: Nomad, stub: dict[str, Any]) -> int:
-    allocation = nomad.get(f"/v1/allocation/{stub['ID']}")[0]
-    print("\nlog:\n" + "".join(f"  {line}\n" for line in nomad.log(stub["ID"]).splitlines()))
-    errors = nomad.log(stub["ID"], "stderr")
+def _print_logs(nomad: Nomad, allocation: str) -> None:
+    print("\nlog:\n" + "".join(f"  {line}\n" for line in nomad.log(allocation).splitlines()))
+    errors = nomad.log(allocation, "stderr")
     if errors.strip():
         print("errors:\n" + "".join(f"  {line}\n" for line in errors.splitlines()))
+
+
+def _report(nomad: Nomad, stub: dict[str, Any]) -> int:
+    allocation = nomad.get(f"/v1/allocation/{stub['ID']}")[0]
     state = allocation["TaskStates"]["build"]
+    if any(event["Type"] == "Started" for event in state["Events"]):  # otherwise there is no log to ask for
+        _print_logs(nomad, stub["ID"])
     rows = []
     for event in state["Events"]:
         at = time.strftime("%H:%M:%S", time.localtime(event["Time"] / 1e9))

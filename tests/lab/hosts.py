@@ -100,25 +100,38 @@ def inspect(engine: Engine, hosts: Sequence[Host]) -> dict[str, dict[str, Any]]:
 def start_all(engine: Engine, topology: Topology, payloads: dict[Host, Payload]) -> None:
     """Start the hosts that do not run yet or are not what they should be; wait until all of them are up."""
     known = inspect(engine, list(payloads))
+    wanted = {host: _arguments(host, topology, files) for host, files in payloads.items()}
+    current = {host for host in payloads if _runs(known.get(host.name), wanted[host])}
+    if any("circleci_services" in host.groups for host in payloads.keys() - current):
+        # A Nomad client waits up to 5 minutes for news of its old server's count, which a new server is far below.
+        current = {host for host in current if "nomad_clients" not in host.groups}
     with ThreadPoolExecutor(4) as pool:
-        waiting = [
-            pool.submit(_start, engine, topology, host, files, known.get(host.name)) for host, files in payloads.items()
-        ]
+        waiting = []
+        for host, files in payloads.items():
+            note = "running" if host in current else "started anew" if host.name in known else "started"
+            waiting.append(pool.submit(_start, engine, host, files, wanted[host], note))
         for future in waiting:
             future.result()
 
 
-def _start(engine: Engine, topology: Topology, host: Host, files: Payload, known: dict[str, Any] | None) -> None:
+def _arguments(host: Host, topology: Topology, files: Payload) -> list[str]:
+    """All of `docker create`, with a label that changes when a file, the image or an option does."""
     flags = host_flags(host, topology, machine.cgroup_hierarchies())
     image = base_image.tag(host.suite)
     content = digest(image, fingerprint(files), *flags)
+    return [*flags, "--label", f"{LABEL}.content={content}", image, "/sbin/init"]
+
+
+def _runs(known: dict[str, Any] | None, wanted: list[str]) -> bool:
+    labels = known["Config"]["Labels"] if known and known["State"]["Running"] else {}
+    return f"{LABEL}.content={labels.get(f'{LABEL}.content')}" in wanted
+
+
+def _start(engine: Engine, host: Host, files: Payload, arguments: list[str], note: str) -> None:
     with step(f"host {host.name}") as current:
-        labels = known["Config"]["Labels"] if known else {}
-        if known and known["State"]["Running"] and labels.get(f"{LABEL}.content") == content:
-            current.note = "running"
-        else:
-            current.note = "started" if known is None else "started anew"
-            _create(engine, host, files, [*flags, "--label", f"{LABEL}.content={content}", image, "/sbin/init"])
+        current.note = note
+        if note != "running":
+            _create(engine, host, files, arguments)
         password = access.PASSWORD.read_bytes()
         done = engine("exec", "-i", host.container, "sh", "-c", _SETTLE, stdin=password, timeout=90)
         if done.strip():

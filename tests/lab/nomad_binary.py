@@ -26,7 +26,9 @@ VERSION = "0.12.12"
 ARCHIVE = f"nomad_{VERSION}_linux_amd64.zip"
 RELEASES = f"https://releases.hashicorp.com/nomad/{VERSION}"
 MODULE = LAB / "nomad"
-_GO_FLAGS = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w"]
+# Static: one binary runs on every Debian that a client may be, also on one with an older C library.
+_STATIC = "-s -w -linkmode external -extldflags -static"
+_GO_FLAGS = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-tags", "netgo,osusergo", "-ldflags", _STATIC]
 # Where Go is found beside the PATH: its own installer's place, and Debian's.
 _GO_PLACES = ":/usr/local/go/bin:/usr/lib/go-1.19/bin:/usr/bin"
 

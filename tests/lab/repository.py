@@ -24,10 +24,14 @@ __all__ = ["fill", "installations", "known"]
 LIST = LAB / "apt-packages.txt"
 
 
-def installations() -> list[list[str]]:
-    """The lines of the list: packages that are installed together."""
-    lines = LIST.read_text().splitlines()
-    return [line.split() for line in lines if line and not line.startswith("#")]
+def installations(suite: str) -> list[list[str]]:
+    """The lines of the list for that suite: packages that are installed together."""
+    found = []
+    for line in LIST.read_text().splitlines():
+        only, colon, packages = line.rpartition(": ")
+        if line and not line.startswith("#") and (not colon or suite in only.split()):
+            found.append(packages.split())
+    return found
 
 
 def fill(suite: str, rootfs: Path) -> None:
@@ -38,7 +42,7 @@ def fill(suite: str, rootfs: Path) -> None:
         work = folder.with_name(folder.name + ".apt")
         options = _apt(suite, rootfs, work)
         run(confined(["apt-get", "-q", *options, "update"]), timeout=300)
-        for packages in installations():
+        for packages in installations(suite):
             run(confined([*_INSTALL, *options, "install", *packages]), timeout=600)
         for package in sorted((work / "cache" / "archives").glob("*.deb")):
             package.rename(folder / package.name.replace("%3a", "_"))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.lab import access, application
+from tests.lab import access, application, runtime_image
 from tests.lab.payload import Entry, Payload, tree
 from tests.lab.places import LAB
 from tests.lab.report import LabError
@@ -28,6 +28,9 @@ class Parts:
     repositories: dict[str, Path] = field(default_factory=dict)  # suite → folder
     nomad: Path | None = None
     service_image: Path | None = None
+    runtime_image: Path | None = None
+    replicated_image: Path | None = None
+    airgap: Path | None = None
     build_image: Path | None = None
 
 
@@ -56,19 +59,35 @@ def _packages(delivery: Delivery) -> Payload:
     if parts.nomad:
         for path in sorted(parts.nomad.iterdir()):
             files[f"/srv/www/nomad/{path.name}"] = Entry(path, 0o755 if path.name == "nomad" else 0o644)
+    files.update(_replicated(parts))
     return files
+
+
+def _replicated(parts: Parts) -> Payload:
+    """What get.replicated.com and its registry give on a real installation, under http://packages/replicated/."""
+    if not parts.replicated_image or not parts.airgap:
+        return {}
+    found = {
+        "docker": runtime_image.vendor_script(),
+        "install.sh": runtime_image.installer(),
+        "images.tar": Entry(parts.replicated_image),
+        parts.airgap.name: Entry(parts.airgap),
+    }
+    return {f"/srv/www/replicated/{name}": entry for name, entry in found.items()}
 
 
 def _application(delivery: Delivery) -> Payload:
     host, parts = delivery.host, delivery.parts
     files: Payload = {
         "/opt/lab/address": Entry(host.address.encode() + b"\n"),
-        "/opt/lab/containers": Entry(application.container_list().encode()),
+        "/opt/lab/application.json": Entry(application.definition_file(host)),
         "/opt/lab/nomad-server.hcl": Entry(application.nomad_server_configuration(host).encode()),
     }
-    if parts.nomad and parts.service_image:
+    if parts.nomad:
         files["/opt/lab/bin/nomad"] = Entry(parts.nomad / "nomad", 0o755)
-        files["/opt/lab/images/lab-service.tar"] = Entry(parts.service_image)
+    for name, path in (("lab-service", parts.service_image), ("lab-runtime", parts.runtime_image)):
+        if path:
+            files[f"/opt/lab/images/{name}.tar"] = Entry(path)
     return files
 
 
@@ -78,7 +97,7 @@ def _builds(delivery: Delivery) -> Payload:
 
 
 ROLES: dict[str, Role] = {
-    "application": Role({"lab-application.service": "docker.service"}, _application),
+    "application": Role(extra=_application),
     "builds": Role({"lab-images.service": "docker.service"}, _builds),
     "site": Role({"nginx.service": "multi-user.target", "lab-certificate.service": "multi-user.target"}),
     "packages": Role({"nginx.service": "multi-user.target"}, _packages),

@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from tests.lab import access, base_image, engine, hosts, images, machine, nomad_binary, repository, roles, topology
+from tests.lab import (
+    access,
+    base_image,
+    engine,
+    hosts,
+    images,
+    machine,
+    nomad_binary,
+    repository,
+    roles,
+    runtime_image,
+    topology,
+)
 from tests.lab.places import STATE, clear_scratch
 from tests.lab.report import step
 from tests.lab.topology import Host
@@ -25,6 +37,7 @@ def up(names: Sequence[str]) -> None:
     chosen = plan.chosen(names)
     if plan.in_role("packages") not in chosen:  # no host can be converged without it
         chosen.append(plan.in_role("packages"))
+    chosen.sort(key=lambda host: "packages" not in host.roles)  # it gets the most and takes the longest
     clear_scratch()
     machine.install()
     access.prepare(plan.hosts)
@@ -48,9 +61,13 @@ def _parts(docker: engine.Engine, chosen: Sequence[Host]) -> roles.Parts:
     for suite, root in roots.items():
         base_image.import_image(docker, suite, root)
         repository.fill(suite, root)
+    replicated = runtime_image.replicated_image()
     return roles.Parts(
         repositories=repository.known(),
         service_image=images.service_image(docker, roots["bookworm"]),
+        runtime_image=runtime_image.runtime_image(),
+        replicated_image=replicated,
+        airgap=runtime_image.airgap(replicated) if replicated else None,
         build_image=images.build_image(docker, roots["bookworm"]),
     )
 

@@ -30,6 +30,19 @@ nomad version 2>/dev/null | sed -n 's/^Nomad v\([^ ]*\).*/\1/p'
 
 # In the shell's words: lines to copy and paste, WIDTH columns at most.
 NEXT = r"""
+Break something, and be told what broke, why, and what to do; then put it right:
+
+  .venv/bin/ansible services -b -a "docker stop vault-cci contexts-service"
+  .venv/bin/ansible-playbook playbooks/health.yml
+  .venv/bin/ansible services -b -a "docker start vault-cci contexts-service"
+  .venv/bin/ansible-playbook playbooks/health.yml
+
+Change a setting: predicted, imported once, applied by one restart, its downtime told.
+
+  setting='{"services_host_settings": {"hostname": "services", "allow_cluster": true}}'
+  .venv/bin/ansible-playbook playbooks/site.yml --limit services --check --diff -e "$setting"
+  .venv/bin/ansible-playbook playbooks/site.yml --limit services -e "$setting"
+
 Override a service's configuration, and see it arrive in the running container (no other restarts):
 
   hello='{"customization_services": {"frontend": {
@@ -50,6 +63,8 @@ Ask for what cannot work: it is refused before anything changes, and says what t
   .venv/bin/ansible-playbook playbooks/site.yml -e circleci_server_release=2.20
   .venv/bin/ansible-playbook playbooks/site.yml \
       -e '{"customization_services": {"frontend": {"JVM_HEAP_SIZE": "2 gigs"}}}'
+  .venv/bin/ansible-playbook playbooks/site.yml \
+      -e '{"services_host_settings": {"hostnme": "services"}}'
 
 Look around, prove it all, take it down (nothing is left behind):
 
@@ -102,6 +117,21 @@ def _show() -> bool:
     return True
 
 
+def _health() -> bool:
+    return _run(str(Path(sys.executable).parent / "ansible-playbook"), "playbooks/health.yml")
+
+
+def _console() -> bool:
+    """How often the application was started, and where a person may look."""
+    services = next(host for host in topology.load().hosts if "circleci_services" in host.groups and host.start)
+    done = attempt([*access.ssh(services), "sudo -n cat /var/lib/replicated/lab-starts"])
+    if done.returncode != 0:
+        raise LabError(f"host {services.name} has no record of the application's starts: {done.stderr.strip()}")
+    print(f"starts of the application so far: {len(done.stdout.splitlines())}")
+    print(f"console: https://{services.address}:8800 (its password: inventories/lab/group_vars/all.yml)")
+    return True
+
+
 def _hosts(plan: Topology) -> str:
     rows = [_host_row(host) for host in plan.hosts if host.start]
     return table(["host", "address", "what it is", "Docker", "containers", "Nomad"], rows)
@@ -146,6 +176,8 @@ STEPS: list[tuple[str, Callable[[], bool]]] = [
     ("site.yml converges the hosts", _converge),
     ("a build runs in a container on a Nomad client", _build),
     ("hosts, and nodes as the Nomad server sees them", _show),
+    ("the health of every service", _health),
+    ("the Management Console (a stand-in)", _console),
 ]
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ LINT = [
     _our_gate("house-rules"),
     _our_gate("role-docs"),
     _our_gate("reference"),
+    _our_gate("health-docs"),
     _our_gate("coverage-rows"),
 ]  # fmt: skip
 SANITY = _our_gate("sanity")

@@ -556,7 +556,7 @@ class TestRefusals:
             pytest.param(
                 {"dest": "a", "state": "directory", "content": "x"}, ["has no content"], id="directory-content"
             ),
-            pytest.param({"dest": "a", "content": "x", "merge": True}, ["only JSON can be merged"], id="merge-text"),
+            pytest.param({"dest": "a", "content": "x", "merge": True}, ["this form cannot be merged"], id="merge-text"),
             pytest.param(
                 {"dest": "a", "content": "[1]", "compare": "json", "merge": True},
                 ["is no JSON object"],

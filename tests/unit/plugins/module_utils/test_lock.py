@@ -72,3 +72,44 @@ def test_an_unreadable_holder_is_unknown(tmp_path: Path) -> None:
         pass
     release.set()
     process.join()
+
+
+def test_a_process_that_holds_it_passes(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    with host_lock("a job", path=path):
+        with host_lock("a module's library in it", timeout=0, path=path):
+            pass
+        assert "a job" in Path(path).read_text(encoding="utf-8")
+        assert _refused(path), "the inner one has not let it go"
+    assert not _refused(path)
+
+
+def _refused(path: str) -> bool:
+    """Whether another process is refused the lock."""
+    process = multiprocessing.get_context("fork").Process(target=_try, args=(path,))
+    process.start()
+    process.join()
+    return process.exitcode == 1
+
+
+def _try(path: str) -> None:
+    try:
+        with host_lock("another", timeout=0, path=path):
+            os._exit(0)
+    except OpsError:
+        os._exit(1)
+
+
+@pytest.mark.parametrize("state", ["{", '{"pid": 1, "deadline": 9e9}', "[]"], ids=["broken", "another's", "no state"])
+def test_a_job_state_that_is_not_the_holders_counts_for_nothing(tmp_path: Path, state: str) -> None:
+    (tmp_path / "job.json").write_text(state, encoding="utf-8")
+    path = str(tmp_path / "lock")
+    process, release = _holder(path)
+    Path(path).write_text(
+        '{{"pid": {0}, "command": "c", "since": "s", "job": "{1}"}}'.format(process.pid, tmp_path / "job.json"),
+        encoding="utf-8",
+    )
+    with pytest.raises(OpsError, match="pid {0}, c, since s. Wait".format(process.pid)), host_lock("me", 0, path):
+        pass
+    release.set()
+    process.join()

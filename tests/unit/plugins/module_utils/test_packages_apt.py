@@ -242,6 +242,7 @@ def test_lists_are_left_alone_when_told() -> None:
         settle_packages(options({"name": "ops-engine"}, update_lists="never"))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="dpkg --configure wants root, also in a root of its own")
 def test_an_interrupted_installation_is_finished(engine: DebianRoot) -> None:
     settle_packages(options({"name": "ops-engine"}))
     status = engine.root / "var/lib/dpkg/status"

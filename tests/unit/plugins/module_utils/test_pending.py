@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from ansible_collections.circleci_server.ops.plugins.module_utils._pending impor
     owe,
     read_pending,
     settle,
+    settle_as_read,
+    started_since,
+    written,
 )
 
 DOCKER = Entry("unit", "docker", "docker", "daemon.json changed")
@@ -71,3 +75,31 @@ def test_a_foreign_file_is_refused(tmp_path: Path, content: str) -> None:
     path.write_text(content, encoding="utf-8")
     with pytest.raises(OpsError, match="is not a pending record of this collection.*Move the file away"):
         read_pending(str(path))
+
+
+def test_a_debt_that_was_made_again_meanwhile_stays(tmp_path: Path) -> None:
+    path = _path(tmp_path)
+    owe([DOCKER, NOMAD], path)
+    written([DOCKER, NOMAD], path)
+    as_read = read_pending(path)
+    owe([DOCKER], path)
+    written([DOCKER], path)
+    settle_as_read(as_read, path)
+    (left,) = read_pending(path)
+    assert left.key == DOCKER.key
+    settle_as_read([left], path)
+    assert read_pending(path) == []
+
+
+def test_a_process_is_younger_than_what_was_written_before_it(tmp_path: Path) -> None:
+    path = _path(tmp_path)
+    owe([DOCKER], path)
+    (unwritten,) = read_pending(path)
+    assert not started_since(os.getpid(), unwritten), "it is not known when the write was"
+    written([DOCKER], path)
+    (entry,) = read_pending(path)
+    assert not started_since(os.getpid(), entry)
+    assert started_since(os.getpid(), entry._replace(written=1))
+    assert started_since(os.getpid(), entry._replace(boot="an earlier boot"))
+    assert not started_since(0, entry._replace(written=1))
+    assert not started_since(2**22 + 1, entry._replace(written=1)), "there is no such process"

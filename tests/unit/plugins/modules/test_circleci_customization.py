@@ -1,4 +1,4 @@
-# Tests of the modules circleci_customization and circleci_container_restart as Ansible runs them.
+# Tests of the module circleci_customization as Ansible runs it.
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: circleci_server.ops contributors
 
@@ -14,11 +14,7 @@ import pytest
 import yaml
 from ansible.module_utils import basic
 
-from ansible_collections.circleci_server.ops.plugins.module_utils import (
-    _spec_circleci_container_restart,
-    _spec_circleci_customization,
-)
-from ansible_collections.circleci_server.ops.plugins.modules import circleci_container_restart, circleci_customization
+from ansible_collections.circleci_server.ops.plugins.modules import circleci_customization
 
 Run = Callable[..., dict[str, Any]]
 
@@ -86,37 +82,6 @@ def test_short_secrets_leave_only_changed(customize: Run) -> None:
     assert set(result) <= {"changed", "invocation"}
 
 
-def test_restart_without_a_debt(run: Run) -> None:
-    result = run(circleci_container_restart, "restart_containers")
-    assert (result["changed"], result["restarted"], result["owed"]) == (False, [], [])
-
-
-def test_restart_fails_with_a_foreign_record(tmp_path: Path, run: Run) -> None:
-    (tmp_path / "pending.json").write_text("{}")
-    result = run(circleci_container_restart, "restart_containers")
-    assert result["failed"]
-    assert "is not a pending record of this collection" in result["msg"]
-
-
-@pytest.mark.parametrize(
-    ("module", "spec"),
-    [
-        (circleci_customization, _spec_circleci_customization.ARGUMENT_SPEC),
-        (circleci_container_restart, _spec_circleci_container_restart.ARGUMENT_SPEC),
-    ],
-    ids=["circleci_customization", "circleci_container_restart"],
-)
-def test_the_documentation_is_the_spec(module: Any, spec: dict[str, dict[str, Any]]) -> None:
-    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
-    assert set(documented) == set(spec)
-    for name, option in spec.items():
-        for key in ("type", "default", "choices", "elements", "required"):
-            assert documented[name].get(key) == option.get(key), (name, key)
-
-
-@pytest.mark.parametrize(
-    "module", [circleci_customization, circleci_container_restart], ids=lambda module: module.__name__
-)
-def test_examples_and_returns_are_yaml(module: Any) -> None:
-    assert len(yaml.safe_load(module.EXAMPLES)) >= 2
-    assert "changes" in yaml.safe_load(module.RETURN)
+def test_examples_and_returns_are_yaml() -> None:
+    assert len(yaml.safe_load(circleci_customization.EXAMPLES)) >= 2
+    assert "changes" in yaml.safe_load(circleci_customization.RETURN)

@@ -259,6 +259,8 @@ def test_vm_provider_of_aws() -> None:
         pytest.param("2.17", "docker", CLIENTS, "17.03.2~ce-0~ubuntu-xenial", id="docker of a client"),
         pytest.param("2.17", "docker", SERVICES, "17.12.1~ce-0~ubuntu", id="docker of the services host"),
         pytest.param("2.19", "docker", SERVICES, "18.09.9", id="later docker"),
+        pytest.param("2.17", "replicated", SERVICES, "2.34.1", id="replicated 2.17"),
+        pytest.param("2.19", "replicated", CLIENTS, "1.0", id="a client has no replicated"),
         pytest.param("2.19", "nomad", CLIENTS, "", id="the release picks"),
         pytest.param("2.20", "nomad", CLIENTS, "1.0.0", id="an unknown release is said elsewhere"),
     ],
@@ -275,6 +277,7 @@ def test_version_good(release: str, program: str, kind: str, value: str) -> None
         pytest.param("2.19", "nomad", CLIENTS, "0.9", "0.9.3 or 0.11.3", id="only a part"),
         pytest.param("2.17", "docker", CLIENTS, "17.12.1~ce", "17.03.2", id="docker of the other kind"),
         pytest.param("2.19", "docker", SERVICES, "20.10", "17.12.1 or 18.09.9", id="docker too new"),
+        pytest.param("2.19", "replicated", SERVICES, "2.34.1", "2.38.6", id="replicated of the other release"),
     ],
 )
 def test_version_bad(release: str, program: str, kind: str, value: str, line: str) -> None:
