@@ -8,7 +8,6 @@ from __future__ import annotations
 __all__ = ["restart_containers"]
 
 import contextlib
-import os
 import time
 from typing import Any, ContextManager, Dict, List, Mapping, NamedTuple, Optional
 
@@ -20,9 +19,9 @@ from ansible_collections.circleci_server.ops.plugins.module_utils._pending impor
     Entry,
     as_rows,
     from_rows,
-    moment,
     read_pending,
     settle,
+    started_since,
 )
 from ansible_collections.circleci_server.ops.plugins.module_utils._run import find_program, run
 
@@ -121,7 +120,7 @@ def _plan(chosen: List[Entry], present: Mapping[str, _Container]) -> _Plan:
         if known is not None and known.runs_once:
             plan.notes[target] = "runs at the application's next start"
         elif container is not None and container.running:
-            if all(_started_since(container.pid, entry) for entry in chosen if entry.target == target):
+            if all(started_since(container.pid, entry) for entry in chosen if entry.target == target):
                 plan.notes[target] = "was started since the change"
             else:
                 plan.restart[target] = container.name
@@ -167,23 +166,6 @@ def _docker(*arguments: str, timeout: float = LIST_TIMEOUT) -> str:
             remedy="See `systemctl status docker`; what is owed stays on record, run again when Docker answers",
         )
     return done.stdout
-
-
-def _started_since(pid: int, entry: Entry) -> bool:
-    """Whether a process began after the write behind a debt, by the kernel's clock (the wall clock may jump)."""
-    if not entry.boot or not pid:
-        return False
-    boot, _now = moment()
-    if entry.boot != boot:
-        return True
-    try:
-        with open("/proc/{0}/stat".format(pid), encoding="utf-8", errors="replace") as handle:
-            ticks = int(handle.read().rpartition(")")[2].split()[19])
-    except OSError:
-        return False
-    # The process's start counts from the boot with the time asleep; the debt's moment without it.
-    asleep = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-    return ticks * 1_000_000 // os.sysconf("SC_CLK_TCK") > entry.written + asleep // 1000
 
 
 def _settle_plan(plan: _Plan, chosen: List[Entry], stop_timeout: int, pending_file: str) -> None:
