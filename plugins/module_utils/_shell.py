@@ -212,7 +212,8 @@ def _cuts(text: str, statement: Statement, names: Set[str]) -> List[Tuple[int, i
                 end += 1
             start = assignment.start
             if end == statement.end:
-                while text[start - 1] in " \t":
+                # A blank behind a backslash is a character of the word before.
+                while text[start - 1] in " \t" and text[start - 2] != "\\":
                     start -= 1
             cuts.append((start, end))
     return cuts
